@@ -1,0 +1,3 @@
+//! The device.
+pub mod profile;
+pub use profile::DeviceProfile;
