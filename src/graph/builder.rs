@@ -95,9 +95,6 @@ impl Graph {
     /// At the caller's line, if shapes or dtypes differ.
     #[track_caller]
     pub fn assign<'g>(&'g self, var: &Var, value: Tensor<'g>) -> Tensor<'g> {
-        // What an assignment writes must be computed, not seen through another variable's storage.
-        let plain = matches!(self.node(value.id).kind(), Kind::Map(_) | Kind::Kernel);
-        let value = if plain { value } else { value.copy() };
         let tensor = self.apply(Assign(var.clone()), &[value]);
         self.keep(tensor);
         tensor

@@ -139,7 +139,7 @@ impl Fuser {
             return;
         }
         let merged: BTreeSet<NodeId> = self.members[from].union(&self.members[to]).copied().collect();
-        if self.other_path(from, to) || !self.in_place_is_safe(&merged) {
+        if self.other_path(from, to) || !self.reads_are_safe(&merged) {
             return;
         }
         if !kernel_assign && self.bindings(&merged) > self.max_bindings {
@@ -179,8 +179,15 @@ impl Fuser {
         self.members[unit].iter().flat_map(|&id| &self.after[id]).filter_map(|&id| self.unit[id])
     }
 
-    /// A unit may write a variable it reads only element by element.
-    fn in_place_is_safe(&self, members: &BTreeSet<NodeId>) -> bool {
+    /// A unit may write a variable it reads only element by element, and sees its own results only in registers.
+    fn reads_are_safe(&self, members: &BTreeSet<NodeId>) -> bool {
+        let own_view = |&input: &NodeId| {
+            matches!(self.nodes[input].kind(), Kind::View { .. })
+                && members.contains(&base(&self.nodes, input))
+        };
+        if members.iter().any(|&id| self.nodes[id].inputs.iter().any(own_view)) {
+            return false;
+        }
         for &writer in members {
             let Kind::Assign(written) = self.nodes[writer].kind() else { continue };
             for &reader in members {
@@ -226,7 +233,7 @@ impl Fuser {
         let writes = members
             .iter()
             .copied()
-            .filter(|&id| matches!(self.nodes[id].kind(), Kind::Assign(_)) || used_outside(id))
+            .filter(|&id| matches!(self.nodes[id].kind(), Kind::Assign(_) | Kind::Kernel) || used_outside(id))
             .collect();
         (reads.into_iter().collect(), writes)
     }

@@ -1,1 +1,5 @@
-fn main() {}
+fn main() {
+    for a in luthier::gpu::adapters() {
+        println!("{a:#?}");
+    }
+}
