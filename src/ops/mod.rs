@@ -12,6 +12,7 @@ pub mod registry;
 
 pub mod elementwise;
 pub mod expand;
+pub mod image_batch;
 pub mod map;
 pub mod rearrange;
 pub mod reduce;

@@ -31,6 +31,8 @@ fn cast<K: Kernel>(op: &dyn Op) -> &K {
 
 /// All ops with kernels.
 pub static REGISTRY: &[Entry] = &[
+    entry::<super::image_batch::ImageBatch>(),
+    entry::<super::image_batch::LabelBatch>(),
     entry::<super::rearrange::Permute>(),
     entry::<super::rearrange::Slice>(),
     entry::<super::rearrange::Pad>(),
